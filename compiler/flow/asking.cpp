@@ -34,4 +34,11 @@ bool asks_for_others(const Asking& asking, Question::Kind kind, std::string_view
   return true;
 }
 
+void ask_others_again(const Asking& asking, const schema::MtaExpression& condition,
+                      const schema::MtaEnvironment& environment) {
+  if (asking.others == nullptr || asking.others->empty()) return;
+  asking.others->clear();
+  (void)schema::evaluate(condition, environment);
+}
+
 }  // namespace plan::flow

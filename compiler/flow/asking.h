@@ -6,6 +6,7 @@
 #include "compiler/flow/mail_address.h"
 #include "compiler/flow/model.h"
 #include "compiler/ir/value.h"
+#include "compiler/schema/mta_expression.h"
 
 namespace plan::flow {
 
@@ -33,5 +34,10 @@ struct Asking {
 /// that this world does not have?
 [[nodiscard]] bool asks_for_others(const Asking& asking, Question::Kind kind, std::string_view set,
                                    std::string_view name);
+
+/// Leaves in `asking.others` whom this condition asks for: those that were decided may have asked
+/// for somebody too.
+void ask_others_again(const Asking& asking, const schema::MtaExpression& condition,
+                      const schema::MtaEnvironment& environment);
 
 }  // namespace plan::flow

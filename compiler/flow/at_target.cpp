@@ -276,12 +276,14 @@ Result<std::string> AtTarget::route_name(Copy& copy, const Address& address, Hop
     return std::string(is_own ? "local" : "mx");
   }
   const Asking asking{world_, address, copy.sender, &hop.others, journey_.asks_sender()};
+  const schema::MtaEnvironment environment = environment_for(asking);
   const auto suppose = [&](std::size_t arm) {
+    ask_others_again(asking, target_.route->arms()[arm].condition, environment);
     const std::optional<bool> supposed = supposed_of(arm, copy, hop);
     if (supposed) hop.others.clear();
     return supposed;
   };
-  PLAN_TRY(chosen, target_.route->choose(environment_for(asking), suppose));
+  PLAN_TRY(chosen, target_.route->choose(environment, suppose));
   hop.rule = telling_.rule_of(*target_.route, chosen.arm, kRouteExpression);
   return schema::text_of(chosen.value);
 }

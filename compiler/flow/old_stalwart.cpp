@@ -88,7 +88,11 @@ class Router {
       name = is_domain_of(world_.source, address.domain) ? "local" : "mx";
     } else {
       const Asking asking{world_, address, sender_, &hop.others, asks_sender_};
-      const auto choice = server_.route->choose(environment_for(asking));
+      const schema::MtaEnvironment environment = environment_for(asking);
+      const auto choice = server_.route->choose(environment, [&](std::size_t arm) {
+        ask_others_again(asking, server_.route->arms()[arm].condition, environment);
+        return std::optional<bool>();
+      });
       if (!choice) {
         const std::string why = hop.others.empty()
                                     ? choice.error().message()

@@ -76,6 +76,7 @@ class Evaluation {
       }
       case Kind::capture: {
         const auto group = static_cast<std::size_t>(node.number);
+        if (!are_captures_told_) return undecided("the capture", fmt::format("${}", group));
         return ir::Value(group < captures_.size() ? captures_[group] : std::string());
       }
       case Kind::global:
@@ -130,7 +131,9 @@ class Evaluation {
   }
 
   Result<ir::Value> binary(const MtaExpression& expression, const MtaNode& node) {
-    PLAN_TRY(left, value_of(expression, node.children[0]));
+    auto known_left = value_of(expression, node.children[0]);
+    if (!known_left) return in_spite_of(known_left.error(), expression, node);
+    const ir::Value left = std::move(*known_left);
     if (node.op == Operator::logical_and && !is_true(left)) return truth(false);
     if (node.op == Operator::logical_or && is_true(left)) return truth(true);
     PLAN_TRY(right, value_of(expression, node.children[1]));
@@ -179,6 +182,30 @@ class Evaluation {
     return ir::Value();
   }
 
+  /// Whatever the left side is that cannot be told: `... && false` is false, `... || true` is true.
+  Result<ir::Value> in_spite_of(const Error& left, const MtaExpression& expression,
+                                const MtaNode& node) {
+    const bool is_and = node.op == Operator::logical_and;
+    if (!left.is(errors::expression_undecided) || (!is_and && node.op != Operator::logical_or))
+      return left;
+    // What a pattern of the left side finds, and whether the server gets to one of the right side,
+    // nobody can tell.
+    const bool is_told = are_captures_told_ && !has_pattern(expression);
+    are_captures_told_ = is_told;
+    const auto right = value_of(expression, node.children[1]);
+    are_captures_told_ = is_told;
+    if (!right || is_true(*right) == is_and) return left;
+    return truth(!is_and);
+  }
+
+  bool has_pattern(const MtaExpression& expression) {
+    if (searched_ == &expression) return has_pattern_;
+    searched_ = &expression;
+    has_pattern_ = std::any_of(expression.nodes.begin(), expression.nodes.end(),
+                               [](const MtaNode& node) { return node.kind == Kind::matches; });
+    return has_pattern_;
+  }
+
   Result<ir::Value> matches(const MtaExpression& expression, const MtaNode& node) {
     PLAN_TRY(subject, value_of(expression, node.children[1]));
     const std::string& pattern = expression.nodes[node.children[0]].text;
@@ -191,6 +218,7 @@ class Evaluation {
     const PatternAnswer answer = find_pattern(pattern, text);
     if (!answer.is_readable) return undecided("the regular expression", pattern);
     if (!answer.found) return truth(false);
+    are_captures_told_ = true;
     captures_.clear();
     for (const auto& [begin, end] : *answer.found)
       captures_.push_back(text.substr(begin, end - begin));
@@ -423,6 +451,9 @@ class Evaluation {
   const MtaEnvironment& environment_;
   const MtaNode* known_ = nullptr;
   std::vector<std::string> captures_;
+  bool are_captures_told_ = true;  // not behind a pattern of which nobody can tell what it found
+  const MtaExpression* searched_ = nullptr;  // for patterns
+  bool has_pattern_ = false;                 // has it any
 };
 
 }  // namespace

@@ -146,7 +146,8 @@ TEST(Outsiders, WhomTheRelayRuleNames) {
       {"rcpt_domain != 'elsewhere.test'", ""},
       {"is_local_domain(sender_domain)", ""},
       {"rcpt_domain == 'partner.test' && is_local_domain(sender_domain)", "somebody@partner.test"},
-      {"matches('^(.+)@partner[.]test$', rcpt) && $1 == 'eva'", "eva@partner.test"}};
+      {"matches('^(.+)@partner[.]test$', rcpt) && $1 == 'eva'", "eva@partner.test"},
+      {"is_tls || is_empty(authenticated_as)", ""}};
   for (const auto& [condition, who] : named) {
     Migration migration = with_relay_rule(condition);
     const Proof proof = proof_of(migration, facts_with());
@@ -159,8 +160,11 @@ TEST(Outsiders, WhomTheRelayRuleNames) {
       EXPECT_NE(one.letter.recipient.find(who), std::string::npos) << to_text(one);
     }
   }
-  for (const char* const sound : {"remote_ip == '10.9.0.2'", "!is_empty(authenticated_as)",
-                                  "rcpt_domain == 'legacy.test'", "rcpt_domain == 'new.org'"}) {
+  for (const char* const sound :
+       {"remote_ip == '10.9.0.2'", "!is_empty(authenticated_as)", "rcpt_domain == 'legacy.test'",
+        "rcpt_domain == 'new.org'", "helo_domain == 'x.test' && !is_empty(authenticated_as)",
+        "helo_domain == 'x.test' && remote_ip == '10.9.0.2'",
+        "is_tls && !is_empty(authenticated_as)", "!(is_tls || is_empty(authenticated_as))"}) {
     Migration migration = with_relay_rule(sound);
     EXPECT_TRUE(proof_of(migration, facts_with()).found.empty()) << sound;
   }
@@ -171,10 +175,18 @@ TEST(Outsiders, WhomTheRelayRuleNames) {
                     "the target relays mail of strangers\n"
                     "  prepared: a message to somebody@partner.test at target:25",
                     false, facts_with()));
+  Migration for_one_or_many =
+      with_relay_rule("helo_domain == 'x.test' || rcpt_domain == 'partner.test'");
+  EXPECT_TRUE(finds(for_one_or_many,
+                    "the target relays mail of strangers\n"
+                    "  prepared: a message to somebody@partner.test at target:25",
+                    false, facts_with()));
   for (const char* const asks :
        {"key_exists('of-nobody', rcpt_domain)", "key_exists('of-nobody', sender)",
         "dns_query(rcpt_domain, 'mx') == 'x'", "helo_domain == 'x.test'",
-        "rcpt_domain == 'partner.test' && helo_domain == 'x.test'"}) {
+        "rcpt_domain == 'partner.test' && helo_domain == 'x.test'",
+        "helo_domain == 'x.test' && rcpt_domain == 'partner.test'",
+        "is_tls && is_empty(authenticated_as)"}) {
     Migration migration = with_relay_rule(asks);
     EXPECT_TRUE(finds(migration, "whether the target relays mail of strangers cannot be told\n",
                       true, facts_with()))

@@ -394,6 +394,42 @@ TEST(MtaEvaluate, ShortCircuitsBeforeACallbackThatCannotAnswer) {
   EXPECT_TRUE(test::told_as("expression-undecided", asked.error()));
 }
 
+TEST(MtaEvaluate, WhatOneSideDecidesHangsOnNoOther) {
+  const std::string unknown = "dns_query('x', 'mx')";
+  EXPECT_EQ(value(unknown + " && false"), "0");
+  EXPECT_EQ(value(unknown + " || true"), "1");
+  EXPECT_EQ(value("!(" + unknown + " && is_empty(rcpt))"), "1");
+  EXPECT_EQ(value(unknown + " == 'x' && rcpt_domain == 'other.test' && " + unknown), "0");
+  EXPECT_EQ(value("(" + unknown + " || true) && (" + unknown + " && false) || 5"), "1");
+  EXPECT_EQ(value(unknown + " && matches('^nobody@', rcpt)"), "0");
+  const auto is_undecided = [](const std::string& text) {
+    const auto answer = evaluated(text);
+    return !answer && answer.error().message().find("`dns_query('x', 'mx')`") != std::string::npos;
+  };
+  for (const char* const rest :
+       {" && true", " || false", " ^ true", " == 1 && true", " && dns_query('y', 'mx')",
+        " || dns_query('y', 'mx')", " && matches('.', rcpt)"})
+    EXPECT_TRUE(is_undecided(unknown + rest)) << rest;
+  EXPECT_TRUE(is_undecided("true && " + unknown));
+  EXPECT_TRUE(is_undecided("false || " + unknown));
+}
+
+// What a pattern has found that the server may or may not have asked is not known either.
+TEST(MtaEvaluate, CapturesOfWhatCannotBeToldAreNotTold) {
+  for (const char* const text :
+       {"(matches('^([a-z]+)$', dns_query('x', 'mx')) && $1 == 'a') || false",
+        "matches('^([a-z]+)$', dns_query('x', 'mx')) && $1 == 'a'",
+        "((dns_query('x', 'mx') && !matches('^(.)', rcpt)) || true) && $1 == 'U'",
+        "((dns_query('x', 'mx') || matches('^(.)', rcpt)) && true) && $1 == 'z'"}) {
+    const auto answer = evaluated(text);
+    ASSERT_FALSE(answer) << text;
+    EXPECT_TRUE(answer.error().is(errors::expression_undecided)) << text;
+  }
+  EXPECT_EQ(value("(dns_query('x', 'mx') && matches('^z', rcpt)) || matches('^(.)', rcpt) && $1 == "
+                  "'U'"),
+            "1");
+}
+
 TEST(MtaEvaluate, TextFunctions) {
   EXPECT_EQ(value("email_part(rcpt, 'local') + '@' + email_part(rcpt, 'domain')"),
             "User01@Example.org");
