@@ -30,6 +30,15 @@ constexpr std::size_t kSubjectsAlways = 64;
 constexpr std::size_t kStepsLookedAtMax = 300'000'000;
 constexpr std::size_t kExamplesMax = 3;
 
+[[nodiscard]] std::vector<std::string> written_members(const ir::StepGraph& graph, StepId step) {
+  if (graph.kind(step) != StepKind::admin_list) return list_members(graph.arguments(step));
+  std::vector<std::string> members;
+  const ir::Value written = graph.argument(step, "members");
+  for (const ir::Value& member : written.items())
+    members.push_back(lower_ascii(member.string_or("")));
+  return members;
+}
+
 [[nodiscard]] bool is_written_list(const ir::StepGraph& graph, StepId step) {
   const StepKind kind = graph.kind(step);
   return kind == StepKind::admin_list ||
@@ -44,6 +53,12 @@ struct Row {
   bool is_account = false;
   std::string said = {};            ///< what its steps say of it that others may say otherwise
   std::vector<StepId> naming = {};  ///< steps that say names, and not simply all of the account
+};
+
+/// By how many of its names an account is on a list, of which more than two are alike.
+struct Named {
+  std::size_t at_source_or_target = 0;
+  std::size_t at_target = 0;
 };
 
 /// Arguments that decide where mail goes, and whose: mostly they are the same for every row.
@@ -118,6 +133,30 @@ class Index {
     return found;
   }
 
+  /// By each step that writes a list of its own.
+  [[nodiscard]] std::unordered_map<StepId, Named> named_on(const Subject& subject) const {
+    std::unordered_map<StepId, Named> named;
+    const auto add = [&](const std::string& name) {
+      const auto lists = lists_of_.find(name);
+      if (lists == lists_of_.end()) return;
+      for (const Listed& one : lists->second) {
+        Named& of = named[one.step];
+        of.at_source_or_target = std::min<std::size_t>(of.at_source_or_target + 1, 2);
+        if (one.is_written) of.at_target = std::min<std::size_t>(of.at_target + 1, 2);
+      }
+    };
+    add(subject.account);
+    for (const std::string& alias : subject.aliases) add(alias);
+    return named;
+  }
+
+  [[nodiscard]] bool is_on(const std::string& name, StepId list) const {
+    const auto lists = lists_of_.find(name);
+    return lists != lists_of_.end() &&
+           std::any_of(lists->second.begin(), lists->second.end(),
+                       [&](const Listed& one) { return one.step == list; });
+  }
+
   [[nodiscard]] const std::map<StepId, std::string>& list_domains() const { return list_domains_; }
 
   /// What the steps of a row say of it alone: "list=plan-held".
@@ -139,8 +178,8 @@ class Index {
     const auto lists = lists_of_.find(member);
     if (lists == lists_of_.end()) return;
     const std::set<StepId> known(subject.lists.begin(), subject.lists.end());
-    for (const StepId list : lists->second) {
-      if (!known.contains(list)) subject.lists.push_back(list);
+    for (const Listed& list : lists->second) {
+      if (!known.contains(list.step)) subject.lists.push_back(list.step);
     }
   }
 
@@ -229,7 +268,7 @@ class Index {
   void read_lists() {
     struct List {
       std::vector<StepId> steps;
-      std::unordered_set<std::string> members;
+      std::unordered_map<std::string, std::vector<StepId>> members;  // steps that write each
     };
     std::unordered_map<std::string, std::size_t> known;  // by address
     std::vector<List> lists;
@@ -241,22 +280,32 @@ class Index {
       const std::string name = address.empty() ? fmt::format("{}", ir::index(step)) : address;
       const std::size_t number = known.emplace(name, lists.size()).first->second;
       if (number == lists.size()) lists.emplace_back();
-      lists[number].steps.push_back(step);
-      for (std::string& member : members_of(graph_, step))
-        lists[number].members.insert(std::move(member));
+      List& list = lists[number];
+      list.steps.push_back(step);
+      for (std::string& member : written_members(graph_, step))
+        list.members[std::move(member)].push_back(step);
+      if (graph_.kind(step) != StepKind::admin_list) continue;
+      for (std::string& member : source_members(graph_, step))
+        list.members.try_emplace(std::move(member));
     }
     for (const List& list : lists) {
-      for (const std::string& member : list.members) {
-        std::vector<StepId>& of = lists_of_[member];
-        of.insert(of.end(), list.steps.begin(), list.steps.end());
+      for (const auto& [member, writing] : list.members) {
+        std::vector<Listed>& of = lists_of_[member];
+        for (const StepId step : list.steps)
+          of.push_back({step, std::find(writing.begin(), writing.end(), step) != writing.end()});
       }
     }
   }
 
+  struct Listed {
+    StepId step = {};
+    bool is_written = false;  // he is in what the step writes, not only on the source's list
+  };
+
   const ir::StepGraph& graph_;
   std::vector<ByRow> by_row_;  // by shape
   std::vector<Row> rows_;
-  std::unordered_map<std::string, std::vector<StepId>> lists_of_;  // by member
+  std::unordered_map<std::string, std::vector<Listed>> lists_of_;  // by member
   std::map<StepId, std::string> list_domains_;
 };
 
@@ -355,6 +404,9 @@ class Classifier {
         }
       }
     }
+    const auto named = index_.named_on(subject);
+    const std::vector<std::string> all_aliases =
+        named.empty() ? std::vector<std::string>() : subject.aliases;
     keep_kinds(subject.aliases, label, [&](const std::string& alias) {
       const std::string of = domain_of(alias);
       return fmt::format("{} {} {} {} {}", of == domain, facts_.of(of), facts_.of_address(alias),
@@ -362,9 +414,11 @@ class Classifier {
     });
     keep_kinds(subject.lists, label, [&](StepId step) {
       const std::string& of = index_.list_domains().at(step);
-      return fmt::format("{} {} {}",
+      // One copy for each name: who is on it by two of them is not like who is on it once.
+      const Named& by = named.at(step);
+      return fmt::format("{} {} {} {} {}",
                          static_cast<std::size_t>(&graph_.shape(step) - graph_.shapes().data()),
-                         of == domain, facts_.of(of));
+                         of == domain, facts_.of(of), by.at_source_or_target, by.at_target);
     });
     const auto [known, is_new] = subject_of_.emplace(std::move(label), classes_.subjects.size());
     if (!is_new) {
@@ -388,13 +442,30 @@ class Classifier {
       one.account = subject.account;
       one.in_domains = {domain};
       one.aliases = part(subject.aliases, turn, kAliasesAtOnce);
+      one.lists = part(subject.lists, turn, kListsAtOnce);
+      add_aliases_on_lists(all_aliases, named, one);
       for (const std::string& alias : one.aliases) {
         if (subject.dropped.contains(alias)) one.dropped.insert(alias);
       }
-      one.lists = part(subject.lists, turn, kListsAtOnce);
       one.residents = part(residents, turn, kResidentsAtOnce);
       one.names = one.aliases;
       one.names.insert(one.names.begin(), one.account);
+    }
+  }
+
+  /// Those by which a list has the account twice, be they of another kind or not.
+  void add_aliases_on_lists(const std::vector<std::string>& all,
+                            const std::unordered_map<StepId, Named>& named, Subject& one) const {
+    for (const StepId list : one.lists) {
+      if (named.at(list).at_source_or_target < 2) continue;
+      std::size_t count = index_.is_on(one.account, list) ? 1 : 0;
+      for (const std::string& alias : all) {
+        if (count == 2) break;
+        if (!index_.is_on(alias, list)) continue;
+        ++count;
+        if (std::find(one.aliases.begin(), one.aliases.end(), alias) == one.aliases.end())
+          one.aliases.push_back(alias);
+      }
     }
   }
 
@@ -423,11 +494,8 @@ Classes account_classes(const ir::StepGraph& graph, const ProofLimits& limits) {
 }
 
 std::vector<std::string> members_of(const ir::StepGraph& graph, ir::StepId step) {
-  if (graph.kind(step) != StepKind::admin_list) return list_members(graph.arguments(step));
-  std::vector<std::string> members;
-  const ir::Value written = graph.argument(step, "members");
-  for (const ir::Value& member : written.items())
-    members.push_back(lower_ascii(member.string_or("")));
+  std::vector<std::string> members = written_members(graph, step);
+  if (graph.kind(step) != StepKind::admin_list) return members;
   // Those whom the source has on it and the step leaves out are its members too.
   std::unordered_set<std::string> known(members.begin(), members.end());
   for (std::string& member : source_members(graph, step)) {

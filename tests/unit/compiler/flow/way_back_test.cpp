@@ -77,6 +77,33 @@ TEST(WayBack, FindsAListThatNamesSomebodyTwice) {
   EXPECT_EQ(sink.sorted()[0].severity, Severity::warning) << "nothing is lost or late";
 }
 
+// Whoever else is on it, by whichever of the names, with how many other aliases.
+TEST(WayBack, FindsTheOneWhomAListNamesTwiceAmongThoseWhomItNamesOnce) {
+  for (const std::vector<std::string>& of_bob :
+       {std::vector<std::string>{"bob@legacy.test", "b2@legacy.test"},
+        {"bob@legacy.test", "b4@legacy.test"},
+        {"b3@legacy.test", "b4@legacy.test"}}) {
+    Migration migration;
+    migration.is_transaction = true;
+    migration.exact();
+    migration.next_account("bob@legacy.test");
+    migration.aliases = {"b2@legacy.test", "b3@legacy.test", "b4@legacy.test"};
+    const ir::StepId forward_of_alice = migration.steps.at("forward");
+    migration.exact();
+    migration.steps["forward-of-alice"] = forward_of_alice;
+    migration.step(
+        "list", StepKind::admin_list, Stage::waves, {"forward", "forward-of-alice"},
+        Value::map({{"address", "all@legacy.test"},
+                    {"members", addresses({"alice@legacy.test", of_bob[0], of_bob[1]})}}));
+    migration.finalize({"list"});
+    const Proof proof = proof_of(migration);
+    EXPECT_TRUE(has(proof, "bob@legacy.test gets a message to all@legacy.test 2 times"))
+        << of_bob[0] << ", " << of_bob[1];
+    for (const Counterexample& one : proof.found)
+      EXPECT_EQ(one.what, "named twice") << to_text(one);
+  }
+}
+
 TEST(WayBack, FindsAListThatNamesSomebodyTwiceAheadOfTheMoveAsAnError) {
   Migration migration;
   migration.is_transaction = true;
