@@ -16,7 +16,6 @@ constexpr std::size_t kNameMax = 40;
 constexpr int kDepthMax = 3;
 // Words behind a program that its tables may count.
 constexpr std::size_t kSubcommandWordsMax = 4;
-constexpr std::size_t kShortestCredentials = 6;
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 bool is_quote(char c) { return c == '"' || c == '\''; }
@@ -27,6 +26,7 @@ bool is_of_name(char c) {
 }
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 bool is_number(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == kNone;
 }
@@ -79,23 +79,6 @@ void look_at_urls(std::string_view word, std::vector<SecretOfWord>& found) {
   }
 }
 
-/// `--NAME=SECRET`, `NAME=SECRET`, `?user=a&NAME=SECRET`, and what HTTPie sends as JSON:
-/// `NAME:=SECRET`
-void look_at_assignments(std::string_view word, std::vector<SecretOfWord>& found) {
-  std::size_t end = 0;
-  for (std::size_t at = word.find('='); at != kNone; at = word.find('=', at + 1)) {
-    const std::size_t name_end = at > 0 && word[at - 1] == ':' ? at - 1 : at;
-    std::size_t begin = name_end;
-    while (begin > 0 && name_end - begin <= kNameMax && is_of_name(word[begin - 1])) --begin;
-    if (end <= at) end = std::min(word.find('&', at), word.size());
-    const std::string_view value = word.substr(at + 1, end - at - 1);
-    if (!says_secret(word.substr(begin, name_end - begin), value) || is_reference(value)) continue;
-    found.push_back({at + 1, end});
-    // What is in a secret is no assignment.
-    at = end - 1;
-  }
-}
-
 /// The quote at `at`, whatever a string around it has put in front of it: `"`, `\"`, `'`. Its end;
 /// `at`: none stands there.
 std::size_t past_quote(std::string_view word, std::size_t at) {
@@ -107,6 +90,39 @@ std::size_t past_quote(std::string_view word, std::size_t at) {
 std::size_t past_blanks(std::string_view word, std::size_t at) {
   while (at < word.size() && is_blank(word[at])) ++at;
   return at;
+}
+
+/// `--NAME=SECRET`, `NAME=SECRET`, `?user=a&NAME=SECRET`, and what HTTPie sends as JSON:
+/// `NAME:=SECRET`
+void look_at_assignments(std::string_view word, std::vector<SecretOfWord>& found) {
+  // The address of a key in a device: its token is the device's name.
+  if (word.starts_with("pkcs11:")) return;
+  std::size_t end = 0;
+  for (std::size_t at = word.find('='); at != kNone; at = word.find('=', at + 1)) {
+    const std::size_t name_end = at > 0 && word[at - 1] == ':' ? at - 1 : at;
+    std::size_t begin = name_end;
+    while (begin > 0 && name_end - begin <= kNameMax && is_of_name(word[begin - 1])) --begin;
+    if (end <= at) end = std::min(word.find('&', at), word.size());
+    const std::string_view value = word.substr(at + 1, end - at - 1);
+    const std::string_view name = word.substr(begin, name_end - begin);
+    // `:=` has a number, `null` or an object behind it, or a text in quotes.
+    if (name_end < at && past_quote(word, at + 1) == at + 1) continue;
+    // `DNS_KEY=...` is a variable, `dns_key=...` sends a member.
+    const bool is_member =
+        name.ends_with("key") && std::none_of(name.begin(), name.end(), is_upper);
+    if (!(is_member ? member_says_secret(name, value) : says_secret(name, value)) ||
+        is_reference(value))
+      continue;
+    found.push_back({at + 1, end});
+    // What is in a secret is no assignment.
+    at = end - 1;
+  }
+}
+
+/// `'Bearer ' + token`, `'{}'.format(token)`: the text that ends at `end` is not all of it.
+bool is_continued(std::string_view word, std::size_t end) {
+  const std::string_view behind = word.substr(past_blanks(word, end));
+  return behind.starts_with('+') || behind.starts_with('%') || behind.starts_with(".format");
 }
 
 /// What a program sends: `{"NAME": "SECRET"}`, also where a shell's or the plan's string escapes
@@ -130,8 +146,10 @@ void look_at_json(std::string_view word, std::vector<SecretOfWord>& found) {
     while (end != kNone && word[end - 1] == '\\') end = word.find(sign, end + 1);
     end = std::min(end, word.size());
     const std::string_view value = word.substr(first, end - first);
-    if (says_secret(word.substr(begin, name_end - begin), value) && !is_reference(value))
-      found.push_back({first, end, std::string(word.substr(begin, name_end - begin))});
+    const std::string_view name = word.substr(begin, name_end - begin);
+    if (member_says_secret(name, value) && !is_reference(value) &&
+        !is_continued(word, std::min(end + sign.size(), word.size())))
+      found.push_back({first, end, std::string(name)});
     at = std::max(at, end - 1);
   }
 }
@@ -144,29 +162,68 @@ void look_at_authorization(std::string_view word, std::vector<SecretOfWord>& fou
     const auto word_end = [&] {
       return std::min(word.find_first_of(" \t\r\n\"'\\", begin), word.size());
     };
-    const std::string scheme = lower_ascii(word.substr(begin, word_end() - begin));
-    if (scheme == "bearer" || scheme == "basic" || scheme == "token")
-      begin = past_blanks(word, word_end());
-    const std::size_t end = word_end();
-    const std::string_view value = word.substr(begin, end - begin);
-    if (value.size() >= kShortestCredentials && !is_read_elsewhere(value))
-      found.push_back({begin, end});
+    const std::size_t stop = std::min(word.find_first_of("\r\n\"'\\", begin), word.size());
+    if (!holds_credentials(word.substr(begin, stop - begin), false)) continue;
+    const std::size_t second = past_blanks(word, word_end());
+    if (second < stop && !looks_random(word.substr(begin, word_end() - begin))) begin = second;
+    found.push_back({begin, word_end()});
   }
 }
 
-/// `IDENTIFIED BY 'SECRET'`, `PASSWORD 'SECRET'`
+/// Does `plain`, in front of a text of SQL, say that it is a password? `IDENTIFIED BY`, `PASSWORD`,
+/// `password =`, `PASSWORD(`. Where the name begins; kNone: no.
+std::size_t name_of_sql_password(std::string_view plain) {
+  const auto drop_blanks = [&] {
+    while (!plain.empty() && is_blank(plain.back())) plain.remove_suffix(1);
+  };
+  drop_blanks();
+  if (plain.ends_with('(') || plain.ends_with('=')) {
+    plain.remove_suffix(1);
+    drop_blanks();
+  }
+  for (const std::string_view name : {"identified by", "password"}) {
+    if (!plain.ends_with(name)) continue;
+    const std::size_t at = plain.size() - name.size();
+    if (at == 0 || !is_of_name(plain[at - 1])) return at;
+  }
+  return kNone;
+}
+
+/// `IDENTIFIED BY 'SECRET'`, `PASSWORD 'SECRET'`: texts are taken from left to right, as what
+/// closes one looks like what opens one. Comments hold nothing.
 void look_at_sql(std::string_view word, std::vector<SecretOfWord>& found) {
   const std::string plain = lower_ascii(word);
-  for (const std::string_view name : {"identified by", "password"}) {
-    for (std::size_t at = plain.find(name); at != kNone; at = plain.find(name, at + 1)) {
-      std::size_t begin = past_blanks(word, at + name.size());
-      if (begin < word.size() && word[begin] == '(') begin = past_blanks(word, begin + 1);
-      const std::size_t first = past_quote(word, begin);
-      if (first == begin) continue;
-      const std::size_t end = std::min(word.find(word[first - 1], first), word.size());
-      if (!is_read_elsewhere(word.substr(first, end - first)))
-        found.push_back({first, end, std::string(word.substr(at, name.size()))});
+  const auto past = [&](std::string_view sign, std::size_t at) {
+    const std::size_t next = word.find(sign, at);
+    return next == kNone ? word.size() : next + sign.size();
+  };
+  std::size_t at = 0;
+  std::size_t text_end = 0;  // of the last text or comment
+  while (at < word.size()) {
+    const std::string_view rest = word.substr(at);
+    if (rest.starts_with("-- ") || rest.starts_with("/*")) {
+      at = text_end = rest.front() == '-' ? past("\n", at) : past("*/", at);
+      continue;
     }
+    const std::size_t first = past_quote(word, at);
+    if (first == at) {
+      ++at;
+      continue;
+    }
+    const std::string_view sign = word.substr(at, first - at);
+    std::size_t end = word.find(sign, first);
+    // `''` is a quote in the text, and so is `\'`.
+    while (end != kNone && sign.size() == 1 &&
+           (word[end - 1] == '\\' || word.substr(end + 1).starts_with(sign)))
+      end = word.find(sign, end + (word[end - 1] == '\\' ? 1 : 2));
+    end = std::min(end, word.size());
+    const std::size_t name =
+        name_of_sql_password(std::string_view(plain).substr(text_end, at - text_end));
+    if (name != kNone && !is_read_elsewhere(word.substr(first, end - first))) {
+      const std::string_view shown = word.substr(text_end + name, at - text_end - name);
+      found.push_back({first, end, std::string(trim(shown))});
+    }
+    at = text_end = std::min(end + sign.size(), word.size());
   }
 }
 
@@ -189,6 +246,13 @@ std::optional<SecretOfWord> CommandWords::part_of(std::string_view value, std::s
         return std::nullopt;
       if (value.substr(cut).starts_with("//")) return std::nullopt;
       break;
+    case SecretPart::behind_file: {
+      const bool has_drive =
+          value.size() > 2 && value[1] == ':' && (value[2] == '/' || value[2] == '\\');
+      if (value.starts_with("pkcs11:")) return std::nullopt;
+      cut = behind(value.find(':', has_drive ? 2 : 0));
+      break;
+    }
     case SecretPart::login_or_token:
       cut = value.find(':') != kNone ? value.find(':') + 1 : looks_random(value) ? 0 : value.size();
       break;
@@ -207,7 +271,9 @@ std::optional<SecretOfWord> CommandWords::part_of(std::string_view value, std::s
     case SecretPart::behind_header: {
       cut = behind(value.find(':'));
       const std::string_view name = cut == 0 ? value : value.substr(0, cut - 1);
-      while (cut < value.size() && is_blank(value[cut])) ++cut;
+      // `q==token:abc` is no header.
+      if (!std::all_of(name.begin(), name.end(), is_of_name)) return std::nullopt;
+      cut = past_blanks(value, cut);
       // `Authorization: Bearer $TOKEN`
       const std::size_t last = value.rfind(' ');
       const std::string_view word = value.substr(last == kNone || last < cut ? cut : last + 1);
@@ -290,10 +356,33 @@ void CommandWords::look_at_operand(std::string_view word, std::vector<SecretOfWo
   }
 }
 
+/// Another program begins: behind `;`, `|` or `&&` of a shell.
+void CommandWords::begin_program() {
+  is_program_next_ = true;
+  is_value_next_ = false;
+  runner_ = nullptr;
+}
+
+/// Is `word`, whose last part is `name`, where the name of a program stands?
+bool CommandWords::is_program_here(std::string_view word, std::string_view name) {
+  if (!is_program_next_ || std::exchange(is_value_next_, false)) return false;
+  if (word.starts_with('-')) {
+    is_value_next_ = runner_ != nullptr && word.size() == 2 &&
+                     runner_->letters_with_value.find(word[1]) != kNone;
+    return false;
+  }
+  const bool is_duration = runner_ != nullptr && !word.empty() && is_number(word.substr(0, 1));
+  if (word.find('=') != kNone || is_duration) return false;
+  runner_ = program_runner(name);
+  is_program_next_ = runner_ != nullptr;
+  return true;
+}
+
 /// What the next words are to be understood by.
 void CommandWords::remember(std::string_view word) {
   const std::string_view name = word.substr(word.find_last_of('/') + 1);
-  if (word.find("://") == kNone && is_known_program(name)) {
+  const bool is_here = is_program_here(word, name);
+  if (word.find("://") == kNone && is_known_program(name) && (is_here || !is_also_a_word(name))) {
     program_ = std::string(name);
     subcommand_.clear();
     operands_ = 0;
@@ -317,8 +406,10 @@ std::vector<SecretOfWord> CommandWords::line(std::string_view words) {
   inner.depth_ = depth_ + 1;
   std::string no_quotes;
   std::size_t at = 0;
+  const auto ends_program = [](char c) { return c == ';' || c == '|' || c == '&' || c == '\n'; };
   while (at < words.size()) {
-    while (at < words.size() && (is_blank(words[at]) || words[at] == ';' || words[at] == '|')) ++at;
+    for (; at < words.size() && (is_blank(words[at]) || words[at] == ';' || words[at] == '|'); ++at)
+      if (ends_program(words[at])) inner.begin_program();
     std::size_t begin = at;
     char quote = '\0';
     std::size_t blank = kNone;  // the first one in the quotes
@@ -345,6 +436,12 @@ std::vector<SecretOfWord> CommandWords::line(std::string_view words) {
       secret.end += begin;
       found.push_back(std::move(secret));
     }
+    const std::string_view last = words.substr(begin, at - begin);
+    constexpr std::array<std::string_view, 7> kBefore = {"then",  "do", "else", "if",
+                                                         "while", "!",  "{"};
+    if ((!last.empty() && ends_program(last.back())) ||
+        std::find(kBefore.begin(), kBefore.end(), last) != kBefore.end())
+      inner.begin_program();
   }
   return found;
 }

@@ -43,13 +43,18 @@ class CommandWords {
   void look_at_option(std::string_view word, std::vector<SecretOfWord>& found);
   void look_at_operand(std::string_view word, std::vector<SecretOfWord>& found);
   void remember(std::string_view word);
+  bool is_program_here(std::string_view word, std::string_view name);
+  void begin_program();
 
   std::string program_ = {};
   std::string subcommand_ = {};  // the first words behind the program that are no options
   std::size_t operands_ = 0;     // so many there were
   bool has_options_ = false;     // an option stands behind the program
   std::optional<Awaited> awaited_ = {};
-  int depth_ = 0;  // lines in lines: `sh -c "ssh host 'mysql -p...'"`
+  bool is_program_next_ = true;  // none stands in front, or only ones that run another
+  const ProgramRunner* runner_ = nullptr;
+  bool is_value_next_ = false;  // of an option of the runner
+  int depth_ = 0;               // lines in lines: `sh -c "ssh host 'mysql -p...'"`
 };
 
 }  // namespace plan

@@ -39,8 +39,8 @@ constexpr auto kOptions = std::to_array<ProgramOption>({
     {"snmp*", "", "-X", all, either},
     {"lftp", "", "-u", behind_comma, either},
     {"curl", "", "-U", behind_colon, either},
-    {"curl", "", "-E", behind_colon, either},
-    {"curl", "", "--cert", behind_colon, either},
+    {"curl", "", "-E", behind_file, either},
+    {"curl", "", "--cert", behind_file, either},
     {"curl", "", "--proxy-header", behind_header, either},
     {"http", "", "-a", login_or_token, either},
     {"http", "", "--auth", login_or_token, either},
@@ -87,6 +87,28 @@ constexpr auto kSql =
 constexpr auto kOthers = std::to_array<std::string_view>(
     {"psql", "pg_*", "createdb", "ssh", "scp", "sftp", "rsync", "aws"});
 
+constexpr auto kAlsoWords = std::to_array<std::string_view>({"http", "https", "net"});
+constexpr auto kRunners = std::to_array<ProgramRunner>({
+    {"sudo", "ughpCrtTUDR"},
+    {"doas", "uC"},
+    {"runuser", "ugG"},
+    {"chpst", "uUebmdopfcrtn"},
+    {"env", "uCS"},
+    {"nice", "n"},
+    {"ionice", "cn"},
+    {"chrt", "TPD"},
+    {"timeout", "sk"},
+    {"xargs", "nPILdEas"},
+    {"stdbuf", "ioe"},
+    {"flock", "wE"},
+    {"time", "fo"},
+    {"exec", "a"},
+    {"nohup", ""},
+    {"setsid", ""},
+    {"command", ""},
+    {"systemd-run", "pEuMGH"},
+});
+
 template <class List>
 bool has(const List& list, std::string_view name) {
   return std::any_of(list.begin(), list.end(),
@@ -113,6 +135,14 @@ bool is_program(std::string_view name, std::string_view entry) {
 bool is_known_program(std::string_view name) {
   return is_in_table(kOptions, name) || is_in_table(kWords, name) || has(kWebClients, name) ||
          has(kWithGroups, name) || has(kSql, name) || has(kOthers, name);
+}
+
+bool is_also_a_word(std::string_view name) { return has(kAlsoWords, name); }
+
+const ProgramRunner* program_runner(std::string_view name) {
+  const auto* found = std::find_if(kRunners.begin(), kRunners.end(),
+                                   [&](const ProgramRunner& one) { return one.program == name; });
+  return found == kRunners.end() ? nullptr : found;
 }
 
 bool is_web_client(std::string_view program) { return has(kWebClients, program); }

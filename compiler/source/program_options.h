@@ -15,9 +15,10 @@ enum class SecretPart : std::uint8_t {
   behind_last_colon,
   behind_comma,
   behind_percent,
-  behind_pass,    ///< `pass:SECRET`
-  behind_header,  ///< `Authorization: Bearer SECRET`
-  login_or_token  ///< `NAME:SECRET`, or a token by itself
+  behind_pass,     ///< `pass:SECRET`
+  behind_header,   ///< `Authorization: Bearer SECRET`
+  login_or_token,  ///< `NAME:SECRET`, or a token by itself
+  behind_file      ///< `FILE:SECRET`; neither `C:/cert.pem` nor `pkcs11:...`
 };
 
 /// Where an option's value stands.
@@ -43,12 +44,23 @@ struct ProgramWord {
   std::size_t at = 0;
 };
 
+/// A program that runs another one: the first word behind it that is no option, no option's value,
+/// no number and no `NAME=VALUE`.
+struct ProgramRunner {
+  std::string_view program;
+  std::string_view letters_with_value;  ///< the options of one letter whose value is the next word
+};
+
 [[nodiscard]] std::span<const ProgramOption> program_options();
 [[nodiscard]] std::span<const ProgramWord> program_words();
 
 /// Is `name` that of a program with options of its own? One that stands in a command behind another
 /// (`sudo mysql`, `sshpass -p SECRET ssh -p 22`) takes those that follow.
 [[nodiscard]] bool is_known_program(std::string_view name);
+/// `http`, `net`: such words are more often something else where no program can stand.
+[[nodiscard]] bool is_also_a_word(std::string_view name);
+/// What is known of the program `name` that runs others; null: it does not.
+[[nodiscard]] const ProgramRunner* program_runner(std::string_view name);
 /// Is `name` the program that an entry of a table means?
 [[nodiscard]] bool is_program(std::string_view name, std::string_view entry);
 /// Programs whose user option holds a login and nothing else, as curl's `-u`.

@@ -173,5 +173,111 @@ TEST(CommandSecrets, AreNoneWhereTheySayWhereOneIsReadOrNothingIsSecret) {
   }
 }
 
+TEST(CommandSecrets, AreNoneInWhatOnlyLooksLikeOne) {
+  for (
+      const std::vector<std::string_view>& words : std::vector<std::vector<std::string_view>>{
+          {"logger", "-t", "plan", "Authorization: needed"},
+          {"wall", "Authorization: required before noon"},
+          {"sh", "-c", "echo 'Authorization: required'"},
+          {"mail", "-s", "Authorization: approved by Bob", "ops@example.org"},
+          {"python3", "-c", R"~(import json; print({"token": "token"}))~"},
+          {"python3", "-c", "d={'password': 'PASSWORD'}"},
+          {"sh", "-c",
+           R"~(curl -H "Authorization: sso-key $KEY:$SECRET" https://api.godaddy.com/v1/domains)~"},
+          {"sh", "-c", R"~(curl -H "Authorization: Apikey $KEY" https://d)~"},
+          {"sh", "-c", R"~(curl -H "Authorization: ApiKey $(cat /run/t)" https://d)~"},
+          {"sh", "-c", R"~(curl -H "Authorization: Digest $X" https://d)~"},
+          {"sh", "-c", R"~(curl --negotiate -u : -H "Authorization: Negotiate" https://d)~"},
+          {"sh", "-c", R"~(curl -H "Authorization: PVEAPIToken=$X" https://d)~"},
+          {"sh", "-c", R"~(curl -H "Authorization: api-token $T" https://d)~"},
+          {"sh", "-c", R"~(curl -H 'Authorization: Bearer '"$T" https://d)~"},
+          {"sh", "-c", R"~(curl -H "X-Authorization: sso-key $T" https://d)~"},
+          {"curl", "-H", "Authorization: sso-key $KEY", "https://d"},
+          {"wget", "--header", "Authorization: sso-key $KEY", "https://d"},
+          {"sh", "-c", R"~(printf '{"token":"%s"}' "$T" | curl -d @- https://d)~"},
+          {"sh", "-c",
+           R"~(T=$(curl -s https://d/login | sed -n 's/.*"token":"\([^"]*\)".*/\1/p'); flip)~"},
+          {"sh", "-c",
+           R"~(T=$(curl -s https://d/login | grep -o '"access_token":"[^"]*"' | cut -d: -f2); flip)~"},
+          {"python3", "-c",
+           "import urllib.request as u; u.Request('d', headers={'Authorization': 'Bearer ' + "
+           "open('/run/t').read()})"},
+          {"python3", "-c", "h={'Authorization': 'Bearer {}'.format(t)}"},
+          {"python3", "-c", "h={'Authorization': 'Bearer %s' % t}"},
+          {"python3", "-c", "h=f'Authorization: Bearer {token}'"},
+          {"sh", "-c", R"~(curl -d '{"password": "{{PASSWORD}}"}' https://d)~"},
+          {"sh", "-c", R"~(sed 's/"token": "TOKEN"/x/' a)~"},
+          {"curl", "-d", R"~({"authorization": "none"})~", "https://d"},
+          {"curl", "-d", R"~({"dns_key": "mail-example-org"})~", "https://d"},
+          {"curl", "-d", R"~({"record-key": "mail-example-org"})~", "https://d"},
+          {"curl", "-d", R"~({"zone_key": "example.org.zone"})~", "https://d"},
+          {"kubectl", "patch", "deploy", "x", "-p",
+           R"~({"env":{"name":"TOKEN","secret":"dns-token"}})~"},
+          {"kubectl", "patch", "x", "-p", R"~({"existingSecret":"dns-credentials"})~"},
+          {"helm", "upgrade", "dns", "--set", "auth.existingSecret=dns"},
+          {"ansible", "http", "-m", "shell", "-a", "echo:hello"},
+          {"ansible", "https", "-m", "debug", "-a", "msg:hello"},
+          {"firewall-cmd", "--add-service", "https", "-u", "dns:dns"},
+          {"runuser", "-u", "http", "--", "flip", "-u", "dns:dns"},
+          {"sudo", "-u", "http", "flip", "-u", "dns:dns"},
+          {"psql", "-c", "alter role dns valid until 'infinity'; -- password 'is kept'"},
+          {"sh", "-c", R"~(psql -c "select 'no password', 'x'")~"},
+          {"mysql", "-e", "update settings set note = 'password' where id = 'a'"},
+          {"mysql", "-e", "select * from t where k='password' and v='x'"},
+          {"mysql", "-e", "update t set type='no password', name='x'"},
+          {"mysql", "-e", "delete from flags where name in ('password','x')"},
+          {"mysql", "-e", "update t set a='reset password' , b='mail'"},
+          {"psql", "-c", "select 'password' 'x'"},
+          {"curl", "-E", "pkcs11:object=cert", "https://d"},
+          {"curl", "--cert", "pkcs11:token=x;object=y", "https://d"},
+          {"curl", "-E", "C:/cert.pem", "https://d"},
+          {"flip", "--check-authorization", "strict"},
+          {"http", "GET", "d", "q==token:abc"},
+          {"http", "d", "token:=5"},
+          {"sh", "-c", R"~(curl -H "Authorization: DNS-Auth $T" https://d)~"},
+          {"sh", "-c", R"~(curl -H "Authorization: Api-Token $(cat /run/t)" https://d)~"},
+          {"python3", "-c", "r={'password': os.environ['PW']}; d={'auth_token': 'none'}"},
+          {"mysql", "-e", "update t set type = 'password', v = 'x'"},
+          {"psql", "-c", "select 1 where kind in ('password', 'token')"},
+          {"sh", "-c", R"~(grep -oP password=\K.* /root/x)~"},
+          {"grep", "-oP", R"~(password=\K.*)~", "/root/x"},
+          {"wall", "Authorization: token needed"}}) {
+    std::string line;
+    for (const std::string_view word : words) line += (line.empty() ? "" : " ") + std::string(word);
+    EXPECT_EQ(shown(words), line);
+  }
+}
+
+TEST(CommandSecrets, AreFoundBesideWhatOnlyLooksLikeOne) {
+  for (const auto& [words, expected] : std::vector<Case>{
+           {{"git", "-c", "http.extraHeader=Authorization: sso-key c2VjcmV0c2VjcmV0:x"},
+            "git -c http.extraHeader=Authorization: sso-key ***<http.extraHeader=Authorization: "
+            "sso-key>"},
+           {{"curl", "-H", "Authorization: sso-key hunter:hunter"},
+            "curl -H Authorization: ***<-H>"},
+           {{"logger", "Authorization: Bearer hunter2"},
+            "logger Authorization: Bearer ***<Authorization: Bearer>"},
+           {{"x", "--authorization", "hunter2"}, "x --authorization ***<--authorization>"},
+           {{"curl", "-d", R"({"token":"Hunter","a":"TOKEN"})"},
+            R"(curl -d {"token":"***<token>","a":"TOKEN"})"},
+           {{"python3", "-c", "h={'Authorization': 'Bearer hunter2'}"},
+            "python3 -c h={'Authorization': '***<Authorization>'}"},
+           {{"curl", "-d", R"({"dns_key":"c2VjcmV0c2VjcmV0"})"},
+            R"(curl -d {"dns_key":"***<dns_key>"})"},
+           {{"curl", "-d", R"({"clientSecret":"dns-token"})"},
+            R"(curl -d {"clientSecret":"***<clientSecret>"})"},
+           {{"mysql", "-e", "update t set note = 'password', password = 'hunter2'"},
+            "mysql -e update t set note = 'password', password = '***<password =>'"},
+           {{"mysql", "-e", "set password = PASSWORD('hunter2') -- password 'x'"},
+            "mysql -e set password = PASSWORD('***<PASSWORD(>') -- password 'x'"},
+           {{"sudo", "-u", "http", "http", "-a", "a:hunter2", "h"},
+            "sudo -u http http -a a:***<-a> h"},
+           {{"sh", "-c", "sleep 1; timeout 30 http -a a:hunter2 h"},
+            "sh -c sleep 1; timeout 30 http -a a:***<-a> h"},
+           {{"curl", "-E", "C:/cert.pem:hunter2"}, "curl -E C:/cert.pem:***<-E>"},
+           {{"http", "h", "token=hunter2"}, "http h token=***<token=>"}})
+    EXPECT_EQ(shown(words), expected);
+}
+
 }  // namespace
 }  // namespace plan
