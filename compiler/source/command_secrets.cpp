@@ -16,6 +16,7 @@ constexpr std::size_t kNameMax = 40;
 constexpr int kDepthMax = 3;
 // Words behind a program that its tables may count.
 constexpr std::size_t kSubcommandWordsMax = 4;
+constexpr std::size_t kCredentialsMax = 256;
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 bool is_quote(char c) { return c == '"' || c == '\''; }
@@ -162,7 +163,8 @@ void look_at_authorization(std::string_view word, std::vector<SecretOfWord>& fou
     const auto word_end = [&] {
       return std::min(word.find_first_of(" \t\r\n\"'\\", begin), word.size());
     };
-    const std::size_t stop = std::min(word.find_first_of("\r\n\"'\\", begin), word.size());
+    const std::string_view near = word.substr(0, begin + kCredentialsMax);
+    const std::size_t stop = std::min(near.find_first_of("\r\n\"'\\", begin), near.size());
     if (!holds_credentials(word.substr(begin, stop - begin), false)) continue;
     const std::size_t second = past_blanks(word, word_end());
     if (second < stop && !looks_random(word.substr(begin, word_end() - begin))) begin = second;
@@ -207,7 +209,7 @@ void look_at_sql(std::string_view word, std::vector<SecretOfWord>& found) {
     }
     const std::size_t first = past_quote(word, at);
     if (first == at) {
-      ++at;
+      at = std::max(at + 1, std::min(word.find_first_not_of('\\', at), word.size()));
       continue;
     }
     const std::string_view sign = word.substr(at, first - at);

@@ -18,6 +18,8 @@ constexpr std::size_t kShortestRandom = 16;
 constexpr std::size_t kShortestRandomPart = 10;
 constexpr std::size_t kShortestBase64 = 32;
 constexpr std::size_t kShortestCredentials = 6;
+// So much of a value tells what it is: a text without ends is asked at each of its signs.
+constexpr std::size_t kLooksAt = 256;
 
 constexpr std::array<std::string_view, 13> kEndings = {
     "password",   "passwd",     "passphrase", "secret",  "token",   "secretkey", "secretaccesskey",
@@ -264,7 +266,7 @@ bool is_login_scheme(std::string_view word) {
 }
 
 bool holds_credentials(std::string_view value, bool is_header) {
-  value = trim(without_quotes(trim(value)));
+  value = trim(without_quotes(trim(value.substr(0, kLooksAt))));
   const std::size_t blank = std::min(value.find_first_of(" \t\r\n"), value.size());
   const std::string_view first = value.substr(0, blank);
   const std::string_view behind = trim(value.substr(blank));
@@ -295,6 +297,7 @@ bool looks_random(std::string_view value) {
 }
 
 bool is_placeholder(std::string_view value) {
+  if (value.size() > kLooksAt) return false;
   return is_pattern(value) || is_template(value) || is_format(value) ||
          is_name_of_placeholder(value) || has_variable(value);
 }
