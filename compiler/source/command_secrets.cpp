@@ -199,8 +199,9 @@ void look_at_sql(std::string_view word, std::vector<SecretOfWord>& found) {
     const std::size_t next = word.find(sign, at);
     return next == kNone ? word.size() : next + sign.size();
   };
-  std::size_t at = 0;
-  std::size_t text_end = 0;  // of the last text or comment
+  // No statement begins with a text: what stands there is the quote around the statement.
+  std::size_t at = past_quote(word, 0);
+  std::size_t text_end = at;  // of the last text or comment
   while (at < word.size()) {
     const std::string_view rest = word.substr(at);
     if (rest.starts_with("-- ") || rest.starts_with("/*")) {

@@ -220,6 +220,8 @@ TEST(SecretPlaces, AreFoundInCommands) {
             R"(run: [curl, -d, "{\"password\": \"********\"}", h])"},
            {R"(run: curl -d '{"password": "hunter2"}' h)",
             R"(run: curl -d '{"password": "********"}' h)"},
+           {R"(run: [sh, -c, "mysql -e \"alter user a identified by 'hunter2'\""])",
+            R"(run: [sh, -c, "mysql -e \"alter user a identified by '********'\""])"},
            {"run: [http, -a, admin:hunter2", "run: [http, -a, admin:********"}})
     EXPECT_EQ(masked(text, "migration.yaml"), shown);
   EXPECT_EQ(masked("run = [\n  \"mysql\",\n  \"-phunter2\",\n]\nundo = [\"x\"]", "mine.plan"),
