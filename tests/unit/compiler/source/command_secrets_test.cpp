@@ -239,8 +239,8 @@ TEST(CommandSecrets, AreNoneInWhatOnlyLooksLikeOne) {
           {"python3", "-c", "r={'password': os.environ['PW']}; d={'auth_token': 'none'}"},
           {"mysql", "-e", "update t set type = 'password', v = 'x'"},
           {"psql", "-c", "select 1 where kind in ('password', 'token')"},
-          {"sh", "-c", R"~(grep -oP password=\K.* /root/x)~"},
-          {"grep", "-oP", R"~(password=\K.*)~", "/root/x"},
+          {"sh", "-c", R"~(grep -oP password=\K.* dns.conf)~"},
+          {"grep", "-oP", R"~(password=\K.*)~", "dns.conf"},
           {"wall", "Authorization: token needed"}}) {
     std::string line;
     for (const std::string_view word : words) line += (line.empty() ? "" : " ") + std::string(word);
