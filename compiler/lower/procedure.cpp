@@ -3,11 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <numeric>
-#include <set>
 #include <string>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -17,6 +14,7 @@
 #include "compiler/lower/procedure_step.h"
 #include "compiler/lower/step_arguments.h"
 #include "compiler/lower/written_place.h"
+#include "compiler/lower/wrong_elsewhere.h"
 #include "compiler/source/std_place.h"
 #include "compiler/source/text.h"
 
@@ -132,14 +130,6 @@ class ProcedureReader {
   struct Reference {
     std::size_t step = 0;
     Span span = {};
-  };
-
-  /// What is wrong with a value that stands outside of the steps that take it.
-  struct WrongElsewhere {
-    Span place = {};
-    ArgumentProblem problem = {};
-    std::vector<Span> becomes = {};  ///< the arguments that are made of it
-    std::set<std::pair<FileId, std::uint32_t>> taken_at = {};  ///< where these begin
   };
 
   /// Steps may wait for later ones of the text, so names are resolved when all are known.
@@ -624,29 +614,17 @@ class ProcedureReader {
         continue;
       }
       is_broken_ = true;
-      const auto [at, is_new] =
-          at_elsewhere_.try_emplace({own.file, own.begin, own.end, one.message}, elsewhere_.size());
-      if (is_new) elsewhere_.push_back({own, {}, {}, {}});
-      WrongElsewhere& wrong = elsewhere_[at->second];
-      // A module that is used twice has one text.
-      if (wrong.taken_at.emplace(one.span.file, one.span.begin).second)
-        wrong.becomes.push_back(one.span);
-      if (is_new) wrong.problem = std::move(one);
+      elsewhere_.add(own, std::move(one));
     }
   }
 
   void tell_elsewhere() {
-    for (WrongElsewhere& one : elsewhere_) {
-      auto report = refuse(one.place, std::move(one.problem.message), std::move(one.problem.help));
-      if (!one.problem.label.empty()) report.label(std::move(one.problem.label));
-      report.note(one.becomes.front(), "it becomes this argument");
-      if (one.becomes.size() == 2) report.note(one.becomes[1], "and this one");
-      if (one.becomes.size() > 2)
-        report.note(one.becomes[1],
-                    fmt::format("and this one, and {} more", show_count(one.becomes.size() - 2)));
+    for (WrongElsewhere& wrong : elsewhere_.take()) {
+      auto report =
+          refuse(wrong.place, std::move(wrong.problem.message), std::move(wrong.problem.help));
+      if (!wrong.problem.label.empty()) report.label(std::move(wrong.problem.label));
+      wrong.note_arguments(report);
     }
-    elsewhere_.clear();
-    at_elsewhere_.clear();
   }
 
   const LowerInput& input_;
@@ -656,9 +634,7 @@ class ProcedureReader {
   std::unordered_map<std::string, std::size_t> by_id_;
   MissingSteps missing_;
   WrittenPlaces written_;
-  std::vector<WrongElsewhere> elsewhere_ = {};  // each is told once, however many steps take it
-  std::map<std::tuple<FileId, std::uint32_t, std::uint32_t, std::string>, std::size_t>
-      at_elsewhere_ = {};
+  ValuesWrongElsewhere elsewhere_;
   std::unordered_map<std::string, Span> places_;  // where each id stands
   const ModuleInstance* module_ = nullptr;        // that is being read
   const syntax::Scope* scope_ = nullptr;          // its; lives as long as the input
